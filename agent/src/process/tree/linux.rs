@@ -90,11 +90,9 @@ impl Scanner {
         let mut foreign = BTreeSet::new();
         let mut unmarked = BTreeMap::new();
         let mut children = Vec::new();
-        for entry in fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
-                continue;
-            };
+        // The youngest come first: the system answers with a list, and they have the least time to start others that
+        // are not in it.
+        for pid in listed()?.into_iter().rev() {
             if pid == own {
                 continue;
             }
@@ -124,6 +122,21 @@ impl Scanner {
         self.foreign = foreign;
         Ok(children)
     }
+}
+
+/// The numbers of all processes.
+fn listed() -> io::Result<Vec<i32>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        numbers.extend(
+            entry?
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<i32>().ok()),
+        );
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 /// Whether a process does not descend from this one, as its ancestors without marks tell.

@@ -167,6 +167,14 @@ impl Sweep {
         self.killed.insert(pid);
     }
 
+    /// Notes an orphan that ended by itself: after the scan's list of processes was made, it may have started another
+    /// one. One that was killed before has started none since.
+    fn find_ended(&mut self, pid: i32) {
+        if !self.killed.contains(&pid) {
+            self.clean = 0;
+        }
+    }
+
     fn pause(&self) {
         if self.clean == 0 {
             thread::sleep(LOOK_AGAIN);
@@ -254,26 +262,27 @@ fn scan<'a>(
 /// Reaps an orphan that has ended, and kills one whose attempts have. Nobody else reaps orphans, so the number of one
 /// cannot belong to another process by now.
 fn end_if_orphan(child: &Child, sweeps: &mut [&mut Sweep], attempts: &Attempts) {
+    let is_ending = |mark: &str| sweeps.iter().any(|sweep| sweep.marks == mark);
+    let fate = attempts.fate(child.began, is_ending);
     if child.has_ended {
         if kin_of(child.pid, child.began) == Kin::Orphan {
             system::reap(child.pid);
+            if fate == Fate::Ended {
+                for sweep in owners_of(child, sweeps, attempts) {
+                    sweep.find_ended(child.pid);
+                }
+            }
         }
         return;
     }
-    let is_ending = |mark: &str| sweeps.iter().any(|sweep| sweep.marks == mark);
     // An orphan of another user stays. Waiting for its end would be in vain.
-    if attempts.fate(child.began, is_ending) != Fate::Ended
-        || !is_orphan(child)
-        || !system::kill_child(child.pid)
-    {
+    if fate != Fate::Ended || !is_orphan(child) || !system::kill_child(child.pid) {
         return;
     }
     let mut owners = 0;
-    for sweep in sweeps.iter_mut() {
-        if attempts.may_own(&sweep.marks, child.began) {
-            sweep.find(child.pid);
-            owners += 1;
-        }
+    for sweep in owners_of(child, sweeps, attempts) {
+        sweep.find(child.pid);
+        owners += 1;
     }
     if owners == 0 {
         tracing::info!(
@@ -281,6 +290,16 @@ fn end_if_orphan(child: &Child, sweeps: &mut [&mut Sweep], attempts: &Attempts) 
             child.pid
         );
     }
+}
+
+/// The sweeps of the attempts that an orphan may belong to.
+fn owners_of<'a>(
+    child: &Child,
+    sweeps: &'a mut [&mut Sweep],
+    attempts: &Attempts,
+) -> impl Iterator<Item = &'a mut Sweep> {
+    let sweeps = sweeps.iter_mut().map(|sweep| &mut **sweep);
+    sweeps.filter(|sweep| attempts.may_own(&sweep.marks, child.began))
 }
 
 fn is_orphan(child: &Child) -> bool {
@@ -293,4 +312,39 @@ fn is_orphan(child: &Child) -> bool {
         kin = kin_of(child.pid, child.began);
     }
     kin == Kin::Orphan
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// A number that no process has.
+    const NOBODY: i32 = i32::MAX;
+
+    #[test]
+    fn a_scan_that_meets_an_orphan_after_its_end_may_have_missed_what_that_one_started() {
+        let mark = Mark::new("series");
+        let mut attempts = Attempts::default();
+        attempts.begin(&mark, 10);
+        let meet = |sweep: &mut Sweep, began, has_ended| {
+            let child = Child {
+                pid: NOBODY,
+                began,
+                has_ended,
+            };
+            end_if_orphan(&child, &mut [sweep], &attempts);
+        };
+        let mut sweep = Sweep::new(mark.as_str());
+        sweep.clean = CLEAN_SCANS;
+        // It comes from elsewhere.
+        meet(&mut sweep, 5, true);
+        assert_eq!(sweep.end().map(|swept| swept.is_gone), Some(true));
+        meet(&mut sweep, 15, true);
+        assert_eq!(sweep.end(), None);
+        // What a scan killed has started nothing since.
+        sweep.find(NOBODY);
+        sweep.clean = CLEAN_SCANS;
+        meet(&mut sweep, 15, true);
+        assert_eq!(sweep.end().map(|swept| swept.killed), Some(1));
+    }
 }
