@@ -59,6 +59,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// After how long it is told that the directories are not open yet. What an earlier process left may take some seconds.
 const OPENING_TOLD: Duration = Duration::from_secs(20);
 
+/// The time for the answer to a registration that a signal finds under way: with it the agent can say goodbye.
+const REGISTERED: Duration = Duration::from_secs(2);
+
 /// The time for the last sweep, which gives up after ten seconds by itself. The state directory may hang.
 const LAST_SWEEP: Duration = Duration::from_secs(15);
 
@@ -140,11 +143,22 @@ async fn work(
     // One round for each coordinator. When one with other data takes its place, the agent begins again.
     loop {
         let mut stage = shutdown.watch();
-        let opened = tokio::select! {
-            opened = open_session(config, coordinator, state, &profile, last_words) => opened,
+        let joined = tokio::select! {
+            joined = join(coordinator, state) => joined?,
             _ = stage.wait_for(|stage| *stage > Stage::Working) => return Ok(None),
         };
-        let ending = match opened? {
+        let opened = match joined {
+            Ok(joined) => {
+                let opening = open_session(config, coordinator, state, &profile, last_words, joined);
+                let opening = Box::pin(opening);
+                let Some(opened) = answered(opening, shutdown).await else {
+                    return Ok(None);
+                };
+                opened
+            }
+            Err(end) => Err(end),
+        };
+        let ending = match opened {
             Ok(opened) => {
                 pauses.reset();
                 waits = 0;
@@ -258,6 +272,13 @@ fn results(count: usize) -> String {
     format!("{count} result{plural}")
 }
 
+/// The cluster of the coordinator that answers, its outbox, and the reports of an earlier process.
+struct Joined {
+    cluster_id: String,
+    outbox: Outbox,
+    leftovers: Vec<Leftover>,
+}
+
 /// A registered agent, its outbox, and the reports of an earlier process.
 struct Opened {
     session: Session,
@@ -265,14 +286,11 @@ struct Opened {
     leftovers: Vec<Leftover>,
 }
 
-/// Asks the coordinator for its cluster, opens the outbox of that cluster, and registers.
-async fn open_session(
-    config: &Arc<Config>,
-    coordinator: &Arc<Coordinator>,
+/// Asks the coordinator for its cluster, and opens the outbox of that cluster.
+async fn join(
+    coordinator: &Coordinator,
     state: &StateDirectory,
-    profile: &Profile,
-    last_words: &LastWords,
-) -> Result<Result<Opened, SessionEnd>, Failure> {
+) -> Result<Result<Joined, SessionEnd>, Failure> {
     let cluster_id = match coordinator.join_cluster().await {
         Ok(cluster_id) => cluster_id,
         Err(CallError::OtherCluster(found)) => return Ok(Err(SessionEnd::OtherCluster(found))),
@@ -290,21 +308,39 @@ async fn open_session(
         .map_err(io::Error::other)
         .flatten()
         .with_context(|| format!("cannot open the outbox in {}", state.path().display()))?;
+    Ok(Ok(Joined {
+        cluster_id,
+        outbox,
+        leftovers,
+    }))
+}
+
+/// Registers.
+async fn open_session(
+    config: &Config,
+    coordinator: &Arc<Coordinator>,
+    state: &StateDirectory,
+    profile: &Profile,
+    last_words: &LastWords,
+    joined: Joined,
+) -> Result<Opened, SessionEnd> {
+    let Joined {
+        cluster_id,
+        outbox,
+        leftovers,
+    } = joined;
     let leases = Arc::new(Leases::default());
     for leftover in &leftovers {
         leases.report(leftover.report.lease.clone().unwrap_or_default());
     }
-    let opening = Session::open(
+    let session = Session::open(
         Arc::clone(coordinator),
         leases,
         profile.clone(),
         last_words.clone(),
         cluster_id,
-    );
-    let session = match opening.await {
-        Ok(session) => session,
-        Err(end) => return Ok(Err(end)),
-    };
+    )
+    .await?;
     let plural = if config.slots == 1 { "" } else { "s" };
     tracing::info!(
         agent_id = profile.agent_id,
@@ -314,11 +350,26 @@ async fn open_session(
         config.slots,
     );
     tracing::info!("its state is in {}", state.path().display());
-    Ok(Ok(Opened {
+    Ok(Opened {
         session,
         outbox,
         leftovers,
-    }))
+    })
+}
+
+/// The answer to a registration. After a signal, `None` when it does not come soon, or when there is no session to end:
+/// an agent that left without a goodbye would be waited for until its silence is noticed.
+async fn answered(
+    mut opening: impl Future<Output = Result<Opened, SessionEnd>> + Unpin,
+    shutdown: &Shutdown,
+) -> Option<Result<Opened, SessionEnd>> {
+    let mut stage = shutdown.watch();
+    tokio::select! {
+        opened = &mut opening => return Some(opened),
+        _ = stage.wait_for(|stage| *stage > Stage::Working) => {}
+    }
+    tracing::info!("ending: the answer to the registration is waited for, to say goodbye");
+    timeout(REGISTERED, opening).await.ok()?.ok().map(Ok)
 }
 
 /// Ends the processes that a killed agent left running, if its guard was killed, too. Blocks meanwhile.

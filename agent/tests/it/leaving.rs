@@ -43,6 +43,26 @@ async fn a_draining_agent_finishes_what_runs_and_claims_nothing_more() {
 }
 
 #[tokio::test]
+async fn an_agent_that_a_signal_finds_registering_says_goodbye() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    fake.world().withholds_registrations = true;
+    let agent = home.start(&fake, &[]);
+    fake.until("a registration", |world| {
+        (world.registered.len() == 1).then_some(())
+    })
+    .await;
+    agent.signal(Signal::SIGTERM);
+    agent
+        .until_log("the answer to the registration is waited for")
+        .await;
+    fake.world().withholds_registrations = false;
+    let (code, log) = agent.end().await;
+    assert_eq!(code, 0, "{log}");
+    let world = fake.world();
+    assert_eq!((world.goodbyes, world.claims.len()), (1, 0), "{log}");
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_what_runs_and_gives_it_back() {
     let (fake, home) = (Fake::start().await, Home::new());
     let (agent, pid) = busy(&fake, &home, "trap '' TERM;").await;

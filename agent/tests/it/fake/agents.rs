@@ -23,26 +23,33 @@ impl CoordinatorService for Fake {
         &self,
         request: Request<RegisterAgentRequest>,
     ) -> Result<Response<RegisterAgentResponse>, Status> {
-        let mut world = self.world();
-        if world.away {
-            return Err(cut());
-        }
-        if let Some(refusal) = &world.refuse_register {
-            return Err(refusal.clone());
-        }
-        world.session += 1;
-        world.forget_agent = false;
-        let (request, session) = (request.into_inner(), world.session);
-        world.sessions.insert(request.agent_id.clone(), session);
-        world.registered.push(request);
-        Ok(Response::new(RegisterAgentResponse {
-            session_token: vec![7; 16],
-            cluster_id: world.cluster_id(),
-            session,
-            lease_ttl: world.lease_ttl(),
-            heartbeat_interval: seconds(10),
-            ..RegisterAgentResponse::default()
-        }))
+        let answer = {
+            let mut world = self.world();
+            if world.away {
+                return Err(cut());
+            }
+            if let Some(refusal) = &world.refuse_register {
+                return Err(refusal.clone());
+            }
+            world.session += 1;
+            world.forget_agent = false;
+            let (request, session) = (request.into_inner(), world.session);
+            world.sessions.insert(request.agent_id.clone(), session);
+            world.registered.push(request);
+            RegisterAgentResponse {
+                session_token: vec![7; 16],
+                cluster_id: world.cluster_id(),
+                session,
+                lease_ttl: world.lease_ttl(),
+                heartbeat_interval: seconds(10),
+                ..RegisterAgentResponse::default()
+            }
+        };
+        self.until("registrations are answered", |world| {
+            (!world.withholds_registrations).then_some(())
+        })
+        .await;
+        Ok(Response::new(answer))
     }
 
     async fn deregister_agent(

@@ -44,6 +44,8 @@ pub(crate) struct World {
     /// Refuse registrations, and to show tasks.
     pub(crate) refuse_register: Option<Status>,
     pub(crate) refuse_get_task: Option<Status>,
+    /// Register agents, and answer nothing for the moment.
+    pub(crate) withholds_registrations: bool,
     /// Show no task for the moment, and how many are waited for.
     pub(crate) withholds_tasks: bool,
     pub(crate) withheld: usize,
