@@ -69,29 +69,25 @@ impl Takers {
 impl State {
     /// The reasons why no live agent can run tasks with these needs; `None` when one can. A busy agent can.
     pub fn unmatched(&self, needs: &Needs, bucket: Option<Bucket>, liveness: Liveness) -> Option<Unmatched> {
-        let mut unmatched = Unmatched {
-            hold: self.hold_on_queue_of(&needs.class),
-            ..Unmatched::default()
-        };
-        if unmatched.hold.is_some() {
-            return Some(unmatched);
+        match self.takers_of(&needs.class, Some(&needs.program), bucket, liveness) {
+            Takers::Nobody(unmatched) => Some(unmatched),
+            Takers::Ruled(_) | Takers::Anybody => None,
         }
-        for agent in self.agents().filter(|agent| agent.is_expected()) {
-            if unmatched.agents == MAX_AGENTS_VISITED {
-                // One of the other agents may fit.
-                return None;
-            }
-            let fit = self.fit_for(needs, bucket, agent, liveness);
-            if fit.will_do() {
-                return None;
-            }
-            unmatched.add(&fit);
-        }
-        Some(unmatched)
     }
 
     /// The same for all tasks of a class at once: the programs are only left to the owners' rules.
     pub fn takers(&self, class: &Class, liveness: Liveness) -> Takers {
+        self.takers_of(class, None, None, liveness)
+    }
+
+    /// Without a program, the agents whose rules do not allow them all answer by those rules.
+    fn takers_of(
+        &self,
+        class: &Class,
+        program: Option<&Program>,
+        bucket: Option<Bucket>,
+        liveness: Liveness,
+    ) -> Takers {
         let mut unmatched = Unmatched {
             hold: self.hold_on_queue_of(class),
             ..Unmatched::default()
@@ -104,10 +100,10 @@ impl State {
             if visited == MAX_AGENTS_VISITED {
                 return Takers::Anybody;
             }
-            let fit = self.fit_of(class, None, None, agent, liveness);
+            let fit = self.fit_of(class, program, bucket, agent, liveness);
             if !fit.will_do() {
                 unmatched.add(&fit);
-            } else if agent.rules.allow(class, &Program::Unnamed) {
+            } else if program.is_some() || agent.rules.allow(class, &Program::Unnamed) {
                 return Takers::Anybody;
             } else {
                 rules.insert(agent.rules.clone());
