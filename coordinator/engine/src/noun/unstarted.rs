@@ -59,6 +59,7 @@ impl Unstarted {
 
     /// Notes that an agent could not start what another one did, so its words count for nothing.
     pub(crate) fn lacks(&mut self, agent: &AgentId, now: Timestamp) {
+        self.lacking.retain(|_, until| now < *until);
         self.lacking.insert(agent.clone(), now + LACK_IS_KNOWN);
         self.told
             .iter_mut()

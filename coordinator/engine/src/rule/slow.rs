@@ -1,7 +1,8 @@
 //! Slowing down: an agent whose machine fails everything is given less.
 //!
 //! A host with a full disk or a missing tool ends tasks faster than any other host, so it would take them all. Its
-//! failures are soft facts: a restart forgets them, and so does the first success.
+//! failures are soft facts: a restart forgets them. The first success ends its pause, and not what is known to be
+//! missing there.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -36,8 +37,8 @@ impl Draft<'_> {
 
     /// Notes that an agent could not start what it was given, and blamed its machine: a soft fact, not an event. The
     /// machine is slowed, unless another one could not start this task either, or has said the same in the same words:
-    /// a list of tasks with one mistake slows nobody. A machine that lacks what others had is no such witness, and no
-    /// such witness helps it.
+    /// a list of tasks with one mistake slows nobody. A machine that lacks what others had is a witness of this task
+    /// alone, and no witness helps it.
     pub fn could_not_start(
         &mut self,
         task: &Task,
@@ -57,7 +58,8 @@ impl Draft<'_> {
             .filter(|other| other != agent)
             .collect();
         let is_lacking = unstarted.is_lacking(agent, now);
-        if fault == Fault::NowhereElse || !is_lacking && !witnesses.is_empty() {
+        let is_the_tasks = fault == Fault::Everywhere || !witnesses.is_empty();
+        if fault == Fault::NowhereElse || !is_lacking && is_the_tasks {
             self.clear_of_starts(agent);
             witnesses.iter().for_each(|other| self.clear_of_starts(other));
         } else if self.slowed_until(agent, now).is_none() {
