@@ -24,10 +24,10 @@ impl Left {
     pub(super) fn in_all_of(line: &str, variable: &str) -> Option<Left> {
         if uses(line, variable) {
             Some(Left::BesideTheVariable)
-        } else if has_here_document(line) {
-            Some(Left::InHereDocument)
         } else if is_read_again(line) {
             Some(Left::ReadAgain)
+        } else if has_here_document(line) {
+            Some(Left::InHereDocument)
         } else {
             None
         }
@@ -52,8 +52,9 @@ impl Left {
                 format!("{{}} stays as it is in a line with a here-document: write ${variable} in its place")
             }
             Left::ReadAgain => format!(
-                "{{}} stays as it is in a line that starts another shell, or has eval and the like: write \
-                 \"${variable}\" in its place, and '… \"${variable}\" …' where another shell reads it"
+                "{{}} stays as it is in a line that starts another shell, or has eval, let and the like: put what is \
+                 read again into single quotes, with \"${variable}\" in it, and check that it is a number where let \
+                 or declare computes with it"
             ),
             Left::InArithmetic => format!(
                 "{{}} stays as it is where a shell may compute with it, as in $(( )), ${{ }} and [ ]: put \

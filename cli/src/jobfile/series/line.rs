@@ -138,9 +138,8 @@ pub(super) fn fill(line: &str, sign: &str, variable: &str, is_wrapped: bool) -> 
 /// Whether a text begins with a condition that takes words for numbers: `[[ $n -gt 3 ]]`.
 fn compares_numbers(text: &str) -> bool {
     let is_comparison = |word: &str| matches!(word, "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge");
-    let condition = text
-        .strip_prefix("[[")
-        .map(|rest| rest.split("]]").next().unwrap_or(rest));
+    // Where the condition ends is not looked for: `]]` may stand in a pattern.
+    let condition = text.strip_prefix("[[");
     condition.is_some_and(|condition| condition.split_whitespace().any(is_comparison))
 }
 

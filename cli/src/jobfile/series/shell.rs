@@ -16,8 +16,29 @@ const FOREIGN: &[&str] = &[
 /// Long options of shells whose argument is a word of its own.
 const LONG_WITH_WORD: &[&str] = &["--rcfile", "--init-file", "--emulate"];
 
-/// Programs and variables that make a shell read a text once more, or compute with it: `eval`, `$SHELL -c`.
-const READ_AGAIN: &[&str] = &["eval", "trap", "let", "declare", "typeset", "SHELL", "BASH"];
+/// Programs that make a shell read a text once more, or compute with it.
+const READ_AGAIN: &[&str] = &["eval", "trap", "let", "declare", "typeset", "source"];
+
+/// Variables that name a shell.
+const NAMES_A_SHELL: &[&str] = &["SHELL", "BASH"];
+
+/// Programs that take a word for the name of a variable, whose subscript a shell computes.
+const TAKES_NAMES: &[&str] = &[
+    "read",
+    "unset",
+    "local",
+    "mapfile",
+    "readarray",
+    "getopts",
+    "compgen",
+];
+
+/// Programs that do so with this option.
+const TAKES_NAMES_BY_OPTION: &[&str] = &["[", "[[", "test", "printf"];
+const NAME_OPTION: &str = "-v";
+
+/// Where a value is put.
+const BRACES: &str = "{}";
 
 /// What ends a command within a line, also where it stands within `$( )` and the like.
 const BETWEEN_COMMANDS: &[char] = &['(', ')', ';', '&', '|', '`', '<', '>', '\n'];
@@ -102,6 +123,7 @@ pub(crate) fn shell_lines(words: &[impl AsRef<str>]) -> Vec<ShellLine> {
 /// The shell of these that a word names, also with a path before it and a version behind it: `/bin/bash-5.2`, `ksh93`.
 fn named(word: &str, shells: &[&'static str]) -> Option<&'static str> {
     let program = Path::new(word).file_name()?.to_str()?;
+    let program = program.strip_suffix("-static").unwrap_or(program);
     let program = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
     shells.iter().copied().find(|shell| *shell == program)
 }
@@ -122,7 +144,7 @@ fn behind_options(shell: &'static str, words: &[impl AsRef<str>], first: usize) 
     let (mut at, mut takes_a_line, mut takes_input) = (first, false, false);
     while let Some(word) = words.get(at).map(AsRef::as_ref) {
         at += 1;
-        if word == "--" {
+        if word == "--" || word == "-" {
             break;
         }
         if word.starts_with("--") {
@@ -144,9 +166,14 @@ fn behind_options(shell: &'static str, words: &[impl AsRef<str>], first: usize) 
     }
     match (takes_a_line, at < words.len()) {
         (true, true) => Reads::Line(at),
-        (false, true) if !takes_input => Reads::Script,
+        (false, true) if !takes_input && !is_stream(words[at].as_ref()) => Reads::Script,
         _ => Reads::Input,
     }
+}
+
+/// Whether a script is what another program writes, or the input.
+fn is_stream(script: &str) -> bool {
+    script.starts_with("/dev/") || script.starts_with("/proc/")
 }
 
 /// Whether a line uses a variable.
@@ -171,11 +198,36 @@ pub(super) fn is_read_again(line: &str) -> bool {
     let line = line.replace('\\', "");
     line.split(BETWEEN_COMMANDS).any(|command| {
         let words: Vec<&str> = command.split_whitespace().map(without_signs).collect();
-        words.iter().enumerate().any(|(at, word)| {
-            let reads = read_by(word, &words, at + 1);
-            READ_AGAIN.contains(word) || reads.is_some_and(|reads| !matches!(reads, Reads::Script))
-        })
+        // A point that reads a file stands first; elsewhere it is a directory.
+        words.first() == Some(&".")
+            || takes_a_name(command, &words)
+            || words.iter().enumerate().any(|(at, word)| {
+                // Of `${A:-bash}` and `A=bash` each part counts.
+                names_a_shell(word)
+                    || word.split([':', '=']).any(|part| {
+                        let part = part.trim_start_matches(['-', '+', '?']);
+                        let reads = read_by(part, &words, at + 1);
+                        READ_AGAIN.contains(&part)
+                            || reads.is_some_and(|reads| !matches!(reads, Reads::Script))
+                    })
+            })
     })
+}
+
+/// Whether a word has a shell's name from a variable: `$SHELL`, `${SHELL:-sh}`.
+fn names_a_shell(word: &str) -> bool {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    NAMES_A_SHELL.iter().any(|name| {
+        word.strip_prefix(name)
+            .is_some_and(|rest| !rest.starts_with(is_name))
+    })
+}
+
+/// Whether a command takes a value that is put into it for the name of a variable.
+fn takes_a_name(command: &str, words: &[&str]) -> bool {
+    let has = |programs: &[&str]| words.iter().any(|word| programs.contains(word));
+    command.contains(BRACES)
+        && (has(TAKES_NAMES) || has(TAKES_NAMES_BY_OPTION) && words.contains(&NAME_OPTION))
 }
 
 /// A word of a line without the quotes and the like around it, unless it has nothing else.
@@ -200,6 +252,7 @@ mod tests {
             (&["bash", "-ec", "x"][..], &[2][..]),
             (&["bash", "-e", "-c", "x"], &[3]),
             (&["bash", "-cx", "x"], &[2]),
+            (&["bash", "-c", "-", "x"], &[3]),
             (&["/bin/sh", "-o", "pipefail", "-c", "x", "_", "y"], &[4]),
             (&["bash", "-euo", "pipefail", "-c", "x"], &[4]),
             (&["bash", "-ceuo", "pipefail", "x"], &[3]),
@@ -274,6 +327,20 @@ mod tests {
             "eval wc {}",
             "trap \"rm {}\" EXIT",
             "let \"n={}\"",
+            "${SHELL:-sh} -c \"wc {}\"",
+            "${SHELL-sh} -c \"wc {}\"",
+            "${A:-bash} -c \"wc {}\"",
+            "A=$SHELL; $A x {}; A=bash",
+            "source /dev/stdin <<< \"x {}\"",
+            ". <(echo \"x {}\")",
+            "echo \"wc {}\" | bash /dev/stdin",
+            "bash-static -c \"wc {}\"",
+            "[ -v {} ]",
+            "[[ -v {} ]]",
+            "printf -v {} x",
+            "read {}",
+            "unset {}",
+            "local -i n={}",
         ] {
             assert!(is_read_again(line), "{line}");
         }
@@ -284,6 +351,9 @@ mod tests {
             "fish step.fish {}",
             "wc -c {}; grep -c sh {}",
             "ls x.sh",
+            "find . -name {}; test -e {} && printf '%s' {}",
+            "while read -r name; do cp \"$name\" {}; done < names",
+            "./run-sh {} --shell=x; echo $BASH_VERSION",
         ] {
             assert!(!is_read_again(line), "{line}");
         }
