@@ -55,6 +55,8 @@ pub(crate) struct Swarm {
     plans: usize,
     /// Its disk has been full since the coordinator's start: what a write met then it may hear of later.
     was_full: bool,
+    /// It has little memory until its next start, and is flooded.
+    has_little_memory: bool,
     undo: Vec<(Instant, Undo)>,
     /// Of logs, which they do not read.
     readers: Vec<PipeReader>,
@@ -128,6 +130,7 @@ impl Swarm {
             plan,
             plans: 1,
             was_full: false,
+            has_little_memory: false,
             undo: Vec::new(),
             readers: Vec::new(),
             cgroup: None,
@@ -267,6 +270,11 @@ impl Swarm {
         for wire in &self.wires {
             wire.mend();
         }
+        if self.has_little_memory {
+            // It may refuse whatever is asked of it, and what is read from now on is not asked for twice.
+            self.coordinator.kill();
+            self.start_coordinator();
+        }
     }
 
     /// Ends the agents, with what they run.
@@ -351,6 +359,7 @@ impl Swarm {
     fn start_coordinator(&mut self) {
         self.undo.retain(|(_, undo)| *undo != Undo::MakeSpace);
         self.was_full = false;
+        self.has_little_memory = false;
         // A plan that was carried out, or that nobody needed, is followed by the next one.
         if let Some(disk) = &self.disk {
             let dir = self.coordinator.dir().to_owned();

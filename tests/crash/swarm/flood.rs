@@ -31,6 +31,7 @@ impl Swarm {
         self.coordinator.change_before(Some(enter));
         self.start_coordinator();
         self.coordinator.change_before(None);
+        self.has_little_memory = true;
         let address = self.coordinator.address().to_owned();
         // It ends when it has sent everything, or with the coordinator.
         thread::spawn(move || flood(&address));
