@@ -1,6 +1,13 @@
 //! `{}` in the command of a series stands for the task's line, or else its number, as it does for `xargs -I {}`.
 
-use super::{Item, left::Left, line, shell::shell_lines};
+use swarm_proto::mask::INDEX_VARIABLE;
+
+use super::{
+    Item,
+    left::Left,
+    line,
+    shell::{Foreign, shell_lines},
+};
 
 const BRACES: &str = "{}";
 
@@ -24,14 +31,17 @@ pub(super) fn fill(argv: &mut [String], item: &Item) -> Option<Left> {
     let lines = shell_lines(argv);
     let mut left = None;
     for (at, word) in argv.iter_mut().enumerate() {
-        let Some(shell) = lines.iter().find(|line| line.at == at) else {
+        // No shell reads digits as anything else.
+        let is_text = |foreign: Option<Foreign>| foreign.is_some() && variable == INDEX_VARIABLE;
+        let shell = lines.iter().find(|line| line.at == at);
+        let Some(shell) = shell.filter(|shell| !is_text(shell.foreign)) else {
             let parts = word.split(KEPT).map(|part| part.replace(BRACES, &value));
             *word = parts.collect::<Vec<String>>().join(BRACES);
             continue;
         };
         let whole = match shell.foreign {
             Some(foreign) => Some(Left::Behind(foreign)),
-            None => Left::in_all_of(word, variable),
+            None => Left::in_all_of(word, BRACES, variable),
         };
         let stays = match whole {
             Some(why) => has_braces(word).then_some(why),
@@ -150,6 +160,21 @@ mod tests {
             filled(&["sh", "-c", r#"wc -l "$1""#, "_", "{}"], "a b"),
             ["sh", "-c", r#"wc -l "$1""#, "_", "a b"]
         );
+        for (argv, expected) in [
+            (
+                &["sh", "-c", "trap 'rm -rf tmp' EXIT; ./step {}"][..],
+                "trap 'rm -rf tmp' EXIT; ./step \"$ARRAY_INDEX\"",
+            ),
+            (&["fish", "-c", "step {}"], "step 7"),
+        ] {
+            let mut argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+            let item = Item {
+                number: 7,
+                line: None,
+            };
+            assert_eq!(fill(&mut argv, &item), None);
+            assert_eq!(argv.last().unwrap(), expected);
+        }
         for (line, expected) in [
             (
                 "convert {} out/$ARRAY_INDEX.png",

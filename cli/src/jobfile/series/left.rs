@@ -1,5 +1,7 @@
 //! Braces that stay as they are in a line of a shell, because nothing can be put there that no shell reads as commands.
 
+use swarm_proto::mask::INDEX_VARIABLE;
+
 use super::shell::{Foreign, has_here_document, is_read_again, uses};
 
 /// Why braces stay as they are.
@@ -20,11 +22,11 @@ pub(crate) enum Left {
 }
 
 impl Left {
-    /// Why all braces of a POSIX shell's line stay, if they do.
-    pub(super) fn in_all_of(line: &str, variable: &str) -> Option<Left> {
+    /// Why each sign in a POSIX shell's line stays, if it does.
+    pub(super) fn in_all_of(line: &str, sign: &str, variable: &str) -> Option<Left> {
         if uses(line, variable) {
             Some(Left::BesideTheVariable)
-        } else if is_read_again(line) {
+        } else if variable != INDEX_VARIABLE && is_read_again(line, sign) {
             Some(Left::ReadAgain)
         } else if has_here_document(line) {
             Some(Left::InHereDocument)

@@ -37,9 +37,6 @@ const TAKES_NAMES: &[&str] = &[
 const TAKES_NAMES_BY_OPTION: &[&str] = &["[", "[[", "test", "printf"];
 const NAME_OPTION: &str = "-v";
 
-/// Where a value is put.
-const BRACES: &str = "{}";
-
 /// What ends a command within a line, also where it stands within `$( )` and the like.
 const BETWEEN_COMMANDS: &[char] = &['(', ')', ';', '&', '|', '`', '<', '>', '\n'];
 
@@ -191,16 +188,17 @@ pub(super) fn has_here_document(line: &str) -> bool {
     line.replace("<<<", "").contains("<<")
 }
 
-/// Whether a part of a line may be read as commands once more: by another shell, by `eval` and the like. A shell that
-/// runs a script with arguments reads none of it.
-pub(super) fn is_read_again(line: &str) -> bool {
+/// Whether a part of a line may be read as commands once more: by another shell, by `eval` and the like; or whether
+/// the value in place of the sign may be computed, as the name of a variable. A shell that runs a script with arguments
+/// reads none of it.
+pub(super) fn is_read_again(line: &str, sign: &str) -> bool {
     // Whoever quotes or escapes the name of a program still means the program.
     let line = line.replace('\\', "");
     line.split(BETWEEN_COMMANDS).any(|command| {
         let words: Vec<&str> = command.split_whitespace().map(without_signs).collect();
         // A point that reads a file stands first; elsewhere it is a directory.
         words.first() == Some(&".")
-            || takes_a_name(command, &words)
+            || command.contains(sign) && takes_a_name(&words)
             || words.iter().enumerate().any(|(at, word)| {
                 // Of `${A:-bash}` and `A=bash` each part counts.
                 names_a_shell(word)
@@ -223,11 +221,10 @@ fn names_a_shell(word: &str) -> bool {
     })
 }
 
-/// Whether a command takes a value that is put into it for the name of a variable.
-fn takes_a_name(command: &str, words: &[&str]) -> bool {
+/// Whether a command takes a word for the name of a variable.
+fn takes_a_name(words: &[&str]) -> bool {
     let has = |programs: &[&str]| words.iter().any(|word| programs.contains(word));
-    command.contains(BRACES)
-        && (has(TAKES_NAMES) || has(TAKES_NAMES_BY_OPTION) && words.contains(&NAME_OPTION))
+    has(TAKES_NAMES) || has(TAKES_NAMES_BY_OPTION) && words.contains(&NAME_OPTION)
 }
 
 /// A word of a line without the quotes and the like around it, unless it has nothing else.
@@ -342,7 +339,7 @@ mod tests {
             "unset {}",
             "local -i n={}",
         ] {
-            assert!(is_read_again(line), "{line}");
+            assert!(is_read_again(line, "{}"), "{line}");
         }
         for line in [
             "bash step.sh {} | sort",
@@ -355,7 +352,7 @@ mod tests {
             "while read -r name; do cp \"$name\" {}; done < names",
             "./run-sh {} --shell=x; echo $BASH_VERSION",
         ] {
-            assert!(!is_read_again(line), "{line}");
+            assert!(!is_read_again(line, "{}"), "{line}");
         }
     }
 }
