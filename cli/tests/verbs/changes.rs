@@ -459,10 +459,67 @@ fn a_dry_run_of_a_removal_says_that_what_others_need_stays() {
         let ended = fake.ctl(&[&["remove", "--dry-run"], words].concat());
         assert_eq!(
             (ended.code, ended.stderr.as_str()),
-            (0, "dry run: 1 task would be removed unless others need them\n"),
+            (
+                0,
+                "dry run: 1 task would be removed; what another task needs stays\n"
+            ),
             "{words:?}"
         );
     }
+}
+
+#[test]
+fn a_dry_run_names_whose_state_does_not_allow_the_change() {
+    let fake = Fake::start(|world| {
+        world.task("runs", TaskState::Running);
+        world.task("failed", TaskState::Failed);
+    });
+    for (verb, told) in [
+        (
+            "retry",
+            "runs has not ended: it is running\ndry run: 1 task would be retried\n",
+        ),
+        (
+            "remove",
+            "runs has not ended: it is running\ndry run: 1 task would be removed; what another task needs stays\n",
+        ),
+        (
+            "cancel",
+            "failed has ended: it is failed\ndry run: 1 task would be cancelled\n",
+        ),
+    ] {
+        let ended = fake.ctl(&[verb, "--dry-run", "runs", "failed"]);
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, told), "{verb}");
+        assert_eq!(ended.stdout.lines().count(), 2, "{verb}: {}", ended.stdout);
+    }
+}
+
+#[test]
+fn many_ids_are_looked_up_together_and_each_means_what_it_does_alone() {
+    let fake = Fake::start(|world| {
+        for n in 0..100 {
+            world.task(&format!("t{n:02}"), TaskState::Queued);
+        }
+        world.jobs.push(Job {
+            job_id: "j1".into(),
+            name: "nightly".into(),
+            ..Job::default()
+        });
+        world.task("of-the-job", TaskState::Queued).job_id = "j1".into();
+    });
+    let ids: String = (0..100).map(|n| format!("t{n:02}\n")).collect();
+    let ended = fake.ctl_with(&["cancel", "-q", "nobody", "nightly", "-"], &ids, &[]);
+    assert!(
+        ended.stderr.contains("there is no task 'nobody'"),
+        "{}",
+        ended.stderr
+    );
+    let cancelled: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!((ended.code, cancelled.len()), (4, 101));
+    assert_eq!(
+        (cancelled[0], cancelled[1], cancelled[100]),
+        ("of-the-job", "t00", "t99")
+    );
 }
 
 /// What a change of more tasks than one request takes tells when its second request is refused.
@@ -509,7 +566,7 @@ fn what_was_changed_before_a_request_failed_is_told_and_so_is_what_was_refused()
         for (words, stdin) in [(flags, ""), (&["-"], ids.as_str())] {
             let ended = begun(&[&[verb], words].concat(), state, stdin);
             let told = format!(
-                "{changed} tasks {done} before what follows\ncannot {verb} {refused}\n\
+                "{changed} tasks were {done} before it failed\ncannot {verb} {refused}\n\
                  error: cannot {verb}: not this one"
             );
             assert!(ended.stderr.contains(&told), "{verb} {words:?}: {}", ended.stderr);

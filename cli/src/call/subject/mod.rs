@@ -255,7 +255,11 @@ impl<'c> Finder<'c> {
     }
 
     /// The task with this whole id. `last` is no id.
-    async fn task_with_id(self, id: &str, doing: &str) -> anyhow::Result<Option<(Task, u64)>> {
+    ///
+    /// # Errors
+    ///
+    /// When the coordinator cannot be asked.
+    pub async fn task_with_id(self, id: &str, doing: &str) -> anyhow::Result<Option<(Task, u64)>> {
         match id {
             LAST => Ok(None),
             id => self.whole_task(id, doing).await,

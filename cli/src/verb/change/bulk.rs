@@ -56,13 +56,13 @@ pub(super) struct Action {
     pub(super) done: &'static str,
     /// The states that allow the change.
     pub(super) possible: &'static [TaskState],
-    /// Why the other states do not allow it.
+    /// What a task has done, or has not, in the other states.
     pub(super) otherwise: &'static str,
     /// The states that are meant when a filter names none, and of the tasks of a job.
     pub(super) usual: &'static [TaskState],
     /// What is said of none of a job's tasks when it has none in these states.
     pub(super) usually: &'static str,
-    /// What a dry run cannot see of the tasks that it lists, and would keep them as they are.
+    /// What a dry run cannot see of the tasks that it lists.
     pub(super) unless: &'static str,
 }
 
@@ -161,7 +161,10 @@ impl Action {
         let impossible = |state: &&State| !self.possible.contains(&TaskState::from(**state));
         if let Some(state) = filter.states.iter().find(impossible) {
             let word = state::word((*state).into());
-            let sentence = format!("cannot {} tasks that are {word}: {}", self.verb, self.otherwise);
+            let sentence = format!(
+                "cannot {} tasks that are {word}: they have {}",
+                self.verb, self.otherwise
+            );
             return Err(Failure::new(Exit::Usage, sentence).into());
         }
         // A script gives --yes to every filter, and has not thought of beginnings.
@@ -270,8 +273,11 @@ impl Action {
         let (accepted, refused) = changes::split(changes);
         print(changes, &accepted, output)?;
         if !accepted.is_empty() {
-            let tasks = text::counted(accepted.len() as u64, "task");
-            note(format!("{tasks} {} before what follows", self.done));
+            let (tasks, were) = (
+                text::counted(accepted.len() as u64, "task"),
+                if accepted.len() == 1 { "was" } else { "were" },
+            );
+            note(format!("{tasks} {were} {} before it failed", self.done));
         }
         for line in by_reason(&refused) {
             fault(format!("cannot {} {line}", self.verb));

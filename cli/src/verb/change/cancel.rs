@@ -12,8 +12,8 @@ use super::{
     named::Named,
 };
 use crate::{
-    call::{client::Client, names, subject},
-    output::{Output, state, task, text},
+    call::{client::Client, subject},
+    output::{Output, text},
     program::{globals::Globals, terminal::note},
     verb::look::filter::Filter,
 };
@@ -31,7 +31,7 @@ const CANCEL: Action = Action {
     verb: "cancel",
     done: "cancelled",
     possible: UNENDED,
-    otherwise: "they have ended",
+    otherwise: "ended",
     usual: UNENDED,
     usually: "can be cancelled",
     unless: "",
@@ -94,21 +94,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 async fn named(args: &Args, client: &Client, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
     let (ids, change) = (subject::ids(&args.ids)?, args.caution.change(CANCEL));
-    let Named {
-        mut tasks, unknown, ..
-    } = Named::find(client, &ids, CANCEL, change).await?;
+    let named = Named::find(client, &ids, CANCEL, change).await?;
     if args.caution.dry_run {
-        tasks.retain(|task| {
-            let (has_ended, word) = (state::is_final(task.state()), state::word(task.state()));
-            if has_ended {
-                note(format!("{} has ended: it is {word}", task.task_id));
-            }
-            !has_ended
-        });
-        output.list(&task::listing(&tasks, &names::for_people(client, &output).await))?;
-        CANCEL.tell_dry_run(tasks.len());
-        return changes::tell_refusals(&unknown, tasks.len(), "cannot cancel", globals);
+        return named.list(CANCEL, client, globals).await;
     }
+    let Named { tasks, unknown, .. } = named;
     let mut changes = Vec::with_capacity(tasks.len() + unknown.len());
     let ids = tasks.into_iter().map(|task| task.task_id);
     let cancelled = cancel(client, ids.collect(), &mut changes).await;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::join_all;
+use swarm_program::exit::Exit;
 use swarm_proto::{
     limits::MAX_ITEMS,
     v1::{ListTasksRequest, Task, TaskChange},
@@ -11,11 +13,19 @@ use super::{bulk::Action, changes};
 use crate::{
     call::{
         client::Client,
+        names,
         pages::Pages,
         subject::{Change, Finder, Subject},
     },
-    program::terminal::note,
+    output::{Output, state, task},
+    program::{globals::Globals, terminal::note},
 };
+
+/// Ids that are asked for at the same time: over a slow line, thousands would take minutes one after the other.
+const LOOKED_UP_TOGETHER: usize = 32;
+
+/// Of so many ids, a person is told which a job has, too; of more nobody reads it.
+const MAX_TOLD_APART: usize = 10;
 
 /// See the module.
 #[derive(Default)]
@@ -42,22 +52,72 @@ impl Named {
         action: Action,
         change: Change,
     ) -> anyhow::Result<Named> {
+        let finder = Finder::to_change(client, change);
         let mut named = Named::default();
-        for id in ids {
-            let doing = format!("cannot {} {id}", action.verb);
-            match Finder::to_change(client, change).find(id, &doing).await? {
-                Some((Subject::Task(task), _)) => named.tasks.push(Task {
-                    result: None,
-                    ..*task
-                }),
-                Some((Subject::Job(job), _)) => named.add_job(client, id, job.job_id, action).await?,
-                Some((Subject::Agent(_), _)) | None => named.unknown.push(changes::unknown(id)),
+        for together in ids.chunks(LOOKED_UP_TOGETHER) {
+            let tasks = match ids.len() <= MAX_TOLD_APART {
+                true => vec![None; together.len()],
+                false => tasks_with(finder, together, action).await?,
+            };
+            for (id, task) in together.iter().zip(tasks) {
+                match task {
+                    Some(task) => named.add_task(task),
+                    None => named.add(client, id, finder, action).await?,
+                }
             }
         }
         // Two words may mean the same task.
         let mut seen = BTreeSet::new();
         named.tasks.retain(|task| seen.insert(task.task_id.clone()));
         Ok(named)
+    }
+
+    /// Lists the tasks that would be changed, and tells which would not.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is known of an id, or stdout is closed.
+    pub(super) async fn list(
+        mut self,
+        action: Action,
+        client: &Client,
+        globals: &Globals,
+    ) -> anyhow::Result<Exit> {
+        let output = Output::new(globals);
+        self.tasks.retain(|task| {
+            let (is_possible, word) = (action.possible.contains(&task.state()), state::word(task.state()));
+            if !is_possible {
+                note(format!("{} has {}: it is {word}", task.task_id, action.otherwise));
+            }
+            is_possible
+        });
+        output.list(&task::listing(
+            &self.tasks,
+            &names::for_people(client, &output).await,
+        ))?;
+        action.tell_dry_run(self.tasks.len());
+        let doing = format!("cannot {}", action.verb);
+        changes::tell_refusals(&self.unknown, self.tasks.len(), &doing, globals)
+    }
+
+    /// Adds what an id, a name or the beginning of an id means.
+    async fn add(
+        &mut self,
+        client: &Client,
+        id: &str,
+        finder: Finder<'_>,
+        action: Action,
+    ) -> anyhow::Result<()> {
+        match finder.find(id, &doing(action, id)).await? {
+            Some((Subject::Task(task), _)) => self.add_task(*task),
+            Some((Subject::Job(job), _)) => self.add_job(client, id, job.job_id, action).await?,
+            Some((Subject::Agent(_), _)) | None => self.unknown.push(changes::unknown(id)),
+        }
+        Ok(())
+    }
+
+    fn add_task(&mut self, task: Task) {
+        self.tasks.push(Task { result: None, ..task });
     }
 
     async fn add_job(
@@ -84,4 +144,17 @@ impl Named {
         self.of_jobs.extend(found.iter().map(|task| task.task_id.clone()));
         Ok(())
     }
+}
+
+/// The tasks with these ids, asked for at the same time; none for what is no task's whole id.
+async fn tasks_with(finder: Finder<'_>, ids: &[String], action: Action) -> anyhow::Result<Vec<Option<Task>>> {
+    let asked = ids.iter().map(|id| async move {
+        let found = finder.task_with_id(id, &doing(action, id)).await?;
+        Ok(found.map(|(task, _)| task))
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+fn doing(action: Action, id: &str) -> String {
+    format!("cannot {} {id}", action.verb)
 }

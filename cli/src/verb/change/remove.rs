@@ -13,8 +13,8 @@ use super::{
     named::Named,
 };
 use crate::{
-    call::{client::Client, names, pages::Pages, subject},
-    output::{Output, state, task},
+    call::{client::Client, pages::Pages, subject},
+    output::Output,
     program::{globals::Globals, past, terminal::note},
     verb::look::filter::Filter,
 };
@@ -34,10 +34,10 @@ const REMOVE: Action = Action {
     verb: "remove",
     done: "removed",
     possible: ENDED,
-    otherwise: "they have not ended",
+    otherwise: "not ended",
     usual: ENDED,
     usually: "has ended",
-    unless: " unless others need them",
+    unless: "; what another task needs stays",
 };
 
 const EXAMPLES: &str = "\
@@ -106,29 +106,16 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
 /// Removes the named tasks, and the ended ones of named jobs as far as nothing needs them.
 async fn named(args: &Args, client: &Client, globals: &Globals) -> anyhow::Result<Exit> {
     let output = Output::new(globals);
+    let (ids, change) = (subject::ids(&args.ids)?, args.caution.change(REMOVE));
+    let named = Named::find(client, &ids, REMOVE, change).await?;
+    if args.caution.dry_run {
+        return named.list(REMOVE, client, globals).await;
+    }
     let Named {
-        mut tasks,
+        tasks,
         of_jobs,
         unknown,
-    } = Named::find(
-        client,
-        &subject::ids(&args.ids)?,
-        REMOVE,
-        args.caution.change(REMOVE),
-    )
-    .await?;
-    if args.caution.dry_run {
-        tasks.retain(|task| {
-            let (has_ended, word) = (state::is_final(task.state()), state::word(task.state()));
-            if !has_ended {
-                note(format!("{} has not ended: it is {word}", task.task_id));
-            }
-            has_ended
-        });
-        output.list(&task::listing(&tasks, &names::for_people(client, &output).await))?;
-        REMOVE.tell_dry_run(tasks.len());
-        return changes::tell_refusals(&unknown, tasks.len(), "cannot remove", globals);
-    }
+    } = named;
     let found: Vec<FoundTask> = tasks.into_iter().map(FoundTask::from).collect();
     let mut removed = Vec::with_capacity(found.len());
     if let Err(error) = remove(client, &found, &mut removed).await {

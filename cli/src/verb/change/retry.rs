@@ -12,8 +12,8 @@ use super::{
     named::Named,
 };
 use crate::{
-    call::{client::Client, names, subject},
-    output::{Output, task},
+    call::{client::Client, subject},
+    output::Output,
     program::globals::Globals,
     verb::look::filter::{Filter, State},
 };
@@ -27,7 +27,7 @@ const RETRY: Action = Action {
         TaskState::Cancelled,
         TaskState::Skipped,
     ],
-    otherwise: "they have not ended",
+    otherwise: "not ended",
     // A skipped task comes back with the task that caused the skip.
     usual: &[TaskState::Failed, TaskState::Cancelled],
     usually: "is failed or cancelled",
@@ -81,12 +81,11 @@ pub async fn run(args: Args, globals: &Globals) -> anyhow::Result<Exit> {
     let client = Client::open(globals)?;
     if !args.ids.is_empty() {
         let (ids, change) = (subject::ids(&args.ids)?, args.caution.change(RETRY));
-        let Named { tasks, unknown, .. } = Named::find(&client, &ids, RETRY, change).await?;
+        let named = Named::find(&client, &ids, RETRY, change).await?;
         if args.caution.dry_run {
-            output.list(&task::listing(&tasks, &names::for_people(&client, &output).await))?;
-            RETRY.tell_dry_run(tasks.len());
-            return changes::tell_refusals(&unknown, tasks.len(), "cannot retry", globals);
+            return named.list(RETRY, &client, globals).await;
         }
+        let Named { tasks, unknown, .. } = named;
         let mut changes = unknown;
         let tasks = tasks.iter().map(|task| (&task.task_id, task.revision));
         if let Err(error) = retry(&client, tasks, &mut changes).await {
