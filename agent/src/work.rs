@@ -59,8 +59,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// After how long it is told that the directories are not open yet. What an earlier process left may take some seconds.
 const OPENING_TOLD: Duration = Duration::from_secs(20);
 
-/// The time for the answer to a registration that a signal finds under way: with it the agent can say goodbye.
-const REGISTERED: Duration = Duration::from_secs(2);
+/// The time for the answer to a registration that a signal finds under way: with it the agent can say goodbye. Who stops
+/// a container waits for ten seconds by default.
+const REGISTERED: Duration = Duration::from_secs(5);
 
 /// The time for the last sweep, which gives up after ten seconds by itself. The state directory may hang.
 const LAST_SWEEP: Duration = Duration::from_secs(15);
@@ -357,8 +358,8 @@ async fn open_session(
     })
 }
 
-/// The answer to a registration. After a signal, `None` when it does not come soon, or when there is no session to end:
-/// an agent that left without a goodbye would be waited for until its silence is noticed.
+/// The answer to a registration. After a signal, `None` when it does not come soon, when there is no session to end, or
+/// at a second signal: an agent that left without a goodbye would be waited for until its silence is noticed.
 async fn answered(
     mut opening: impl Future<Output = Result<Opened, SessionEnd>> + Unpin,
     shutdown: &Shutdown,
@@ -369,7 +370,10 @@ async fn answered(
         _ = stage.wait_for(|stage| *stage > Stage::Working) => {}
     }
     tracing::info!("ending: the answer to the registration is waited for, to say goodbye");
-    timeout(REGISTERED, opening).await.ok()?.ok().map(Ok)
+    tokio::select! {
+        opened = timeout(REGISTERED, opening) => opened.ok()?.ok().map(Ok),
+        _ = stage.wait_for(|stage| *stage > Stage::Draining) => None,
+    }
 }
 
 /// Ends the processes that a killed agent left running, if its guard was killed, too. Blocks meanwhile.

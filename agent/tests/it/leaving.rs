@@ -63,6 +63,24 @@ async fn an_agent_that_a_signal_finds_registering_says_goodbye() {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_an_agent_whose_registration_nobody_answers() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    fake.world().withholds_registrations = true;
+    let agent = home.start(&fake, &[]);
+    fake.until("a registration", |world| {
+        (world.registered.len() == 1).then_some(())
+    })
+    .await;
+    agent.signal(Signal::SIGTERM);
+    agent
+        .until_log("the answer to the registration is waited for")
+        .await;
+    agent.signal(Signal::SIGTERM);
+    let (code, log) = agent.end().await;
+    assert_eq!((code, fake.world().goodbyes), (0, 0), "{log}");
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_what_runs_and_gives_it_back() {
     let (fake, home) = (Fake::start().await, Home::new());
     let (agent, pid) = busy(&fake, &home, "trap '' TERM;").await;
