@@ -5,8 +5,9 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     process::Stdio,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
 
@@ -35,6 +36,8 @@ const MOST_GROWTH_KIB: u64 = 20 * 1024;
 /// What swarmctl's peak may grow by between the first tasks of a list and its end. Its code alone takes tens of MiB in
 /// a debug build.
 const MOST_OF_SWARMCTL_KIB: u64 = 16 * 1024;
+/// Tasks that end while all are listed: so many pages see a list that changes.
+const ENOUGH_ENDED: usize = 500;
 /// Events that the store may be behind: the next claim waits for it, for what is behind takes memory, too.
 const MOST_BEHIND: u64 = 1_000;
 
@@ -88,7 +91,8 @@ fn ids(client: &Client, request: ListTasksRequest) -> Vec<String> {
     }
 }
 
-/// The most memory that a process ever had, in KiB.
+/// The most memory that a process ever had, in KiB. The kernel counts by processor and adds that up now and then: what
+/// is read later may be a little less.
 fn peak_kib(pid: i32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status
@@ -98,22 +102,25 @@ fn peak_kib(pid: i32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Runs tasks to their success until it is told to stop; gives their number.
-fn work(coordinator: &Coordinator, stop: &AtomicBool) -> usize {
+/// What the peak of this process has grown by since it was this much.
+fn grown_kib(pid: i32, before: u64) -> u64 {
+    peak_kib(pid).saturating_sub(before)
+}
+
+/// Runs tasks to their success until it is told to stop, and counts them.
+fn work(coordinator: &Coordinator, stop: &AtomicBool, ended: &AtomicUsize) {
     let mut agent = FakeAgent::register(coordinator, "agent");
     let client = coordinator.client();
-    let mut ended = 0;
     while !stop.load(Ordering::Relaxed) {
         let claimed = agent.claim_now(100).assignments;
         let leases: Vec<_> = claimed.into_iter().map(|one| one.lease.unwrap()).collect();
-        ended += leases.len();
         agent.report(leases.iter().map(|lease| success(lease, "")).collect());
+        ended.fetch_add(leases.len(), Ordering::Relaxed);
         wait_until("the store has almost followed", || {
             let status = client.status();
             status.as_of.unwrap().seq < status.store_seq + MOST_BEHIND
         });
     }
-    ended
 }
 
 #[test]
@@ -121,19 +128,26 @@ fn many_tasks_are_listed_in_little_memory_without_a_miss_or_a_repeat_while_they_
     let (mut coordinator, expected) = with_tasks(MANY);
     let pid = coordinator.program().pid();
     let before = peak_kib(pid);
-    let stop = AtomicBool::new(false);
+    let (stop, ended) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        let working = scope.spawn(|| work(&coordinator, &stop));
-        let listed = std::panic::catch_unwind(|| list_everything(&coordinator, &expected));
+        let working = scope.spawn(|| work(&coordinator, &stop, &ended));
+        let listed = catch_unwind(AssertUnwindSafe(|| {
+            // On a slow disk few of them end while they are listed once.
+            loop {
+                list_everything(&coordinator, &expected);
+                if ended.load(Ordering::Relaxed) >= ENOUGH_ENDED || working.is_finished() {
+                    break;
+                }
+            }
+        }));
         // Also after a failure: the worker would go on for ever.
         stop.store(true, Ordering::Relaxed);
         if let Err(panic) = listed {
-            std::panic::resume_unwind(panic);
+            resume_unwind(panic);
         }
-        let ended = working.join().unwrap();
-        assert!(ended > 500, "only {ended} tasks ended while they were listed");
+        working.join().unwrap();
     });
-    let grown = peak_kib(pid) - before;
+    let grown = grown_kib(pid, before);
     assert!(grown < MOST_GROWTH_KIB, "the coordinator grew by {grown} KiB");
 }
 
@@ -144,7 +158,7 @@ fn a_hundred_thousand_tasks_are_listed_in_the_same_memory_as_a_fifth_of_them() {
     let pid = coordinator.program().pid();
     let before = peak_kib(pid);
     list_everything(&coordinator, &expected);
-    let grown = peak_kib(pid) - before;
+    let grown = grown_kib(pid, before);
     assert!(grown < MOST_GROWTH_KIB, "the coordinator grew by {grown} KiB");
 }
 
@@ -198,7 +212,7 @@ fn list_with_swarmctl(coordinator: &Coordinator, expected: &[String]) {
             before = peak_kib(pid);
         }
         if count == expected.len() - 500 {
-            let grown = peak_kib(pid) - before;
+            let grown = grown_kib(pid, before);
             assert!(grown < MOST_OF_SWARMCTL_KIB, "swarmctl grew by {grown} KiB");
         }
     }
