@@ -59,8 +59,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// After how long it is told that the directories are not open yet. What an earlier process left may take some seconds.
 const OPENING_TOLD: Duration = Duration::from_secs(20);
 
-/// The time for the answer to a registration that a signal finds under way: with it the agent can say goodbye. Who stops
-/// a container waits for ten seconds by default.
+/// The time for the answer to a registration that a signal finds under way: with it the agent can say goodbye. Whoever
+/// stops a container waits for ten seconds by default.
 const REGISTERED: Duration = Duration::from_secs(5);
 
 /// The time for the last sweep, which gives up after ten seconds by itself. The state directory may hang.
