@@ -1,26 +1,14 @@
 //! The verbs that change nothing: list, inspect, status, job, agent, logs.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::Stdio,
-};
-
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use serde_json::{Value, json};
 use swarm_proto::v1::{
-    Agent, AgentState, Attempt, AttemptOutcome, Command, Explanation, HoldKind, Job, Output, OwnerRules,
-    TaskResult, TaskState, Tries, task_spec::Work,
+    Agent, AgentState, Attempt, AttemptOutcome, Command, Explanation, Job, Output, OwnerRules, TaskResult,
+    TaskState, Tries, task_spec::Work,
 };
 
-use crate::{
-    fake::{Fake, World, at, held::hold},
-    terminal::on_a_terminal,
-};
+use crate::fake::{Fake, World, at};
 
-fn three_tasks(world: &mut World) {
+pub(crate) fn three_tasks(world: &mut World) {
     world.task("fetch", TaskState::Succeeded).attempt_count = 1;
     let build = world.task("build", TaskState::Blocked);
     build.unmet_dependencies = vec!["fetch".into()];
@@ -211,18 +199,7 @@ fn what_an_attempt_said_is_not_cut_when_there_is_room() {
     assert!(fake.ctl(&["inspect", "build"]).stdout.contains(message));
 }
 
-#[test]
-fn logs_without_output_are_json_all_the_same() {
-    let fake = Fake::start(|world| {
-        world.task("t", TaskState::Running);
-    });
-    let ended = fake.ctl(&["logs", "t", "-o", "json"]);
-    let result: Value = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!(result, json!({ "attempt": 0 }));
-    assert!(ended.stderr.contains("no output of t yet"), "{}", ended.stderr);
-}
-
-fn failed_task(world: &mut World) {
+pub(crate) fn failed_task(world: &mut World) {
     let task = world.task("build", TaskState::Failed);
     task.reason = "no tries left".into();
     task.attempt_count = 1;
@@ -372,89 +349,6 @@ fn inspect_knows_jobs_and_job_inspect_knows_tasks() {
 }
 
 #[test]
-fn status_has_the_promised_keys() {
-    let fake = Fake::start(three_tasks);
-    let status: Value = serde_json::from_str(&fake.ctl(&["status", "-o", "json"]).stdout).unwrap();
-    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(
-        keys(&status["tasks"]),
-        [
-            "blocked",
-            "delayed",
-            "queued",
-            "running",
-            "waiting",
-            "succeeded",
-            "failed",
-            "cancelled",
-            "skipped"
-        ]
-    );
-    assert_eq!(
-        keys(&status["agents"]),
-        [
-            "online", "draining", "lost", "paused", "slowed", "copied", "silent"
-        ]
-    );
-    assert_eq!(status["uptime"], 90);
-}
-
-#[test]
-fn status_is_one_page_and_says_why_nothing_happens() {
-    let fake = Fake::start(three_tasks);
-    let page = fake.ctl(&["status"]).stdout;
-    assert!(page.contains("  up 1m 30s, "), "{page}");
-    assert!(
-        page.contains("1 of 2 tasks ended: 1 succeeded; 1 queued\n"),
-        "{page}"
-    );
-    assert!(page.contains("1 queued task and no agent is online"), "{page}");
-}
-
-#[test]
-fn a_status_is_cut_for_a_screen_alone_and_says_so() {
-    let fake = Fake::start(|world| {
-        for n in 0..40 {
-            world.agents.push(Agent {
-                agent_id: format!("a{n}"),
-                name: format!("lab-{n:02}"),
-                ..Default::default()
-            });
-        }
-        let reason = "because of the house that is moved ".repeat(30);
-        world.held.holds = vec![hold(HoldKind::Pause, None, "ann@desk", &reason)];
-    });
-    let whole = fake.ctl(&["status"]);
-    for part in ["lab-00", "lab-39", "swarmctl resume"] {
-        assert!(whole.stdout.contains(part), "{part}: {}", whole.stdout);
-    }
-    let screen = on_a_terminal(fake.command(&["status", "--color", "never"]), Some(40));
-    let lines: Vec<&str> = screen.lines().collect();
-    assert_eq!(lines.len(), 23, "{screen}");
-    assert!(
-        lines[22].starts_with("and ") && lines[22].ends_with(" more lines: swarmctl status -o wide"),
-        "{screen}"
-    );
-}
-
-#[test]
-fn a_watched_status_is_told_again_and_again_until_ctrl_c() {
-    let fake = Fake::start(three_tasks);
-    let mut child = fake
-        .command(&["status", "-w", "-o", "jsonl"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    for _ in 0..2 {
-        let status: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-        assert_eq!(status["tasks"]["queued"], 1);
-    }
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-}
-
-#[test]
 fn agents_are_listed_and_shown() {
     let fake = Fake::start(|world| {
         world.agents.push(Agent {
@@ -485,52 +379,4 @@ lab   ● online      4     0  57s ago  os=linux  a1
         "{}",
         ended.stderr
     );
-}
-
-#[test]
-fn logs_keep_the_streams_apart_and_say_what_was_cut() {
-    let fake = Fake::start(failed_task);
-    let ended = fake.ctl(&["logs", "build"]);
-    assert_eq!(ended.stdout, "one\ntwo\n");
-    assert_eq!(
-        ended.stderr,
-        "bad\nstdout was cut: of 97.6 KiB only the last 8 B are kept\n"
-    );
-    let ended = fake.ctl(&["logs", "build", "--stream", "stderr"]);
-    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", "bad\n"));
-    assert_eq!(
-        fake.ctl(&["logs", "build", "--tail", "1", "--stream", "stdout"])
-            .stdout,
-        "two\n"
-    );
-    let ended = fake.ctl(&["logs", "build", "--attempt", "7"]);
-    assert_eq!(ended.code, 4);
-    assert!(ended.stderr.contains("--attempt 1"), "{}", ended.stderr);
-}
-
-#[test]
-fn logs_wait_for_the_end_when_followed() {
-    let fake = Fake::start(|world| {
-        world.task("t", TaskState::Running);
-        world.then(|world| {
-            let output = Output {
-                stdout: b"done\n".to_vec(),
-                stdout_bytes: 5,
-                ..Default::default()
-            };
-            world.tasks[0].result = Some(TaskResult {
-                attempt: 1,
-                output: Some(output),
-            });
-            world.becomes("t", TaskState::Succeeded);
-        });
-    });
-    let ended = fake.ctl(&["logs", "t"]);
-    assert_eq!(ended.stdout, "");
-    assert!(
-        ended.stderr.contains("no output of t yet: it is running"),
-        "{}",
-        ended.stderr
-    );
-    assert_eq!(fake.ctl(&["logs", "-f", "t"]).stdout, "done\n");
 }

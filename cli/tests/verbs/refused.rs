@@ -1,18 +1,8 @@
 //! What submit, run and import refuse or are refused, and what they say to type instead.
 
-use swarm_proto::{
-    reason::Reason,
-    v1::{Agent, Job},
-};
+use swarm_proto::{reason::Reason, v1::Job};
 
-use crate::fake::{Fake, World};
-
-fn one_agent(world: &mut World) {
-    world.agents.push(Agent {
-        agent_id: "lab".into(),
-        ..Default::default()
-    });
-}
+use crate::{fake::Fake, submit::one_agent};
 
 #[test]
 fn a_job_that_is_depended_on_is_told_to_be_one_and_how_to_name_its_tasks() {
