@@ -372,7 +372,10 @@ async fn answered(
     tracing::info!("ending: the answer to the registration is waited for, to say goodbye");
     tokio::select! {
         opened = timeout(REGISTERED, opening) => opened.ok()?.ok().map(Ok),
-        _ = stage.wait_for(|stage| *stage > Stage::Draining) => None,
+        _ = stage.wait_for(|stage| *stage > Stage::Draining) => {
+            tracing::info!("ending without a goodbye: a second signal came");
+            None
+        }
     }
 }
 

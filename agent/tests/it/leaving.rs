@@ -42,11 +42,10 @@ async fn a_draining_agent_finishes_what_runs_and_claims_nothing_more() {
     assert_eq!((world.queue.len(), world.goodbyes), (1, 1));
 }
 
-#[tokio::test]
-async fn an_agent_that_a_signal_finds_registering_says_goodbye() {
-    let (fake, home) = (Fake::start().await, Home::new());
+/// An agent that has heard a signal, and whose registration is not answered.
+async fn signalled_while_it_registers(fake: &Fake, home: &Home) -> Agent {
     fake.world().withholds_registrations = true;
-    let agent = home.start(&fake, &[]);
+    let agent = home.start(fake, &[]);
     fake.until("a registration", |world| {
         (world.registered.len() == 1).then_some(())
     })
@@ -55,6 +54,13 @@ async fn an_agent_that_a_signal_finds_registering_says_goodbye() {
     agent
         .until_log("the answer to the registration is waited for")
         .await;
+    agent
+}
+
+#[tokio::test]
+async fn an_agent_that_a_signal_finds_registering_says_goodbye() {
+    let (fake, home) = (Fake::start().await, Home::new());
+    let agent = signalled_while_it_registers(&fake, &home).await;
     fake.world().withholds_registrations = false;
     let (code, log) = agent.end().await;
     assert_eq!(code, 0, "{log}");
@@ -65,19 +71,11 @@ async fn an_agent_that_a_signal_finds_registering_says_goodbye() {
 #[tokio::test]
 async fn a_second_signal_ends_an_agent_whose_registration_nobody_answers() {
     let (fake, home) = (Fake::start().await, Home::new());
-    fake.world().withholds_registrations = true;
-    let agent = home.start(&fake, &[]);
-    fake.until("a registration", |world| {
-        (world.registered.len() == 1).then_some(())
-    })
-    .await;
-    agent.signal(Signal::SIGTERM);
-    agent
-        .until_log("the answer to the registration is waited for")
-        .await;
+    let agent = signalled_while_it_registers(&fake, &home).await;
     agent.signal(Signal::SIGTERM);
     let (code, log) = agent.end().await;
     assert_eq!((code, fake.world().goodbyes), (0, 0), "{log}");
+    assert!(log.contains("a second signal came"), "{log}");
 }
 
 #[tokio::test]
